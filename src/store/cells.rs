@@ -8,6 +8,8 @@ use jiff::tz::TimeZone;
 use serde::de::DeserializeOwned;
 use serde::de::value::{Error as NotAWord, StrDeserializer};
 
+use crate::domain::{Decision, PushState};
+
 /// A row does not hold what the schema promises: why.
 #[derive(Debug)]
 pub(super) struct Unreadable(pub String);
@@ -34,6 +36,24 @@ pub(super) fn parsed<T: FromStr<Err: Display>>(text: &str) -> Read<T> {
 /// One of the words of a domain type.
 pub(super) fn word<T: DeserializeOwned>(text: &str) -> Read<T> {
     T::deserialize(StrDeserializer::<NotAWord>::new(text)).map_err(|error| Unreadable(error.to_string()))
+}
+
+/// The state of the push of this id.
+pub(super) fn state_of(push_id: i64, word: &str) -> Read<PushState> {
+    PushState::parse(word).ok_or_else(|| Unreadable(format!("push {push_id} has the unknown state '{word}'")))
+}
+
+pub(super) fn state(word: &str) -> Read<PushState> {
+    PushState::parse(word).ok_or_else(|| Unreadable(format!("a push has the unknown state '{word}'")))
+}
+
+pub(super) fn decision(word: &str) -> Read<Decision> {
+    match word {
+        "fired" => Ok(Decision::Fired),
+        "skipped" => Ok(Decision::Skipped),
+        "missed" => Ok(Decision::Missed),
+        other => Err(Unreadable(format!("a fire has the unknown decision '{other}'"))),
+    }
 }
 
 /// A number for a column, or the largest there is.

@@ -14,17 +14,18 @@ mod account_state;
 mod allowed;
 mod backend;
 mod blobs;
+mod bounds;
 mod cells;
 mod changes;
 mod course;
 mod error;
 mod files;
+mod gone;
 mod history;
 mod lease;
 mod making;
 mod model;
-#[cfg(feature = "postgres")]
-mod news;
+mod note;
 mod open;
 mod pause;
 mod plan;
@@ -38,6 +39,7 @@ mod stored;
 mod stretches;
 mod upkeep;
 mod verbs;
+mod waiting;
 mod walk;
 
 pub use access::Access;

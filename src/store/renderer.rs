@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::domain::{Facts, Message, Render, Rendering};
+use crate::domain::{Delivery, Facts, Message, Render, Rendering, UtcMs};
 
 /// What all handles of one store render with.
 #[derive(Clone)]
@@ -20,6 +20,24 @@ impl Renderer {
 
     pub(super) fn set(&self, renderer: Arc<dyn Render>) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = renderer;
+    }
+}
+
+/// What templates can tell of a push by itself.
+pub(super) fn facts<'a>(delivery: &'a Delivery, account: &'a str, now: UtcMs) -> Facts<'a> {
+    Facts {
+        due_at: delivery.due_at,
+        now,
+        job: delivery.job.as_deref(),
+        run: 0,
+        trigger: delivery.triggered_by,
+        backfill: false,
+        calendar: None,
+        account,
+        im: &delivery.im,
+        target: &delivery.target,
+        content: None,
+        columns: None,
     }
 }
 

@@ -1,7 +1,5 @@
 //! Who did what by hand, written with what was done; and requests that are carried out once.
 
-use std::time::Duration;
-
 use sqlx::Row;
 use sqlx::postgres::PgConnection;
 
@@ -13,13 +11,8 @@ use super::instants::At;
 use super::note::{self, Act};
 use super::session::Write;
 use crate::domain::UtcMs;
+use crate::store::bounds::{KEY_KEPT, KEYS_FORGOTTEN};
 use crate::store::model::{By, Once, RequestKey};
-
-/// A key is kept for so long, and while a push of it is open.
-const KEPT: Duration = Duration::from_secs(86_400);
-
-/// Keys forgotten with each new one: more than come, so that they never heap up.
-const FORGOTTEN: i64 = 20;
 
 /// Whether a push of a request `k` is open.
 macro_rules! is_open {
@@ -40,7 +33,7 @@ impl Write for PushOnce {
 
     async fn run(&mut self, conn: &mut PgConnection) -> Result<Once> {
         let RequestKey { key, payload } = &self.request;
-        let kept_since = self.push.now - KEPT;
+        let kept_since = self.push.now - KEY_KEPT;
         forget(conn, kept_since).await?;
         if let Some(once) = known(conn, key, payload, kept_since).await? {
             return Ok(once);
@@ -57,7 +50,7 @@ impl Write for PushOnce {
 
 /// What a request came to that was carried out before.
 pub(super) async fn request(conn: &mut PgConnection, request: &RequestKey, now: UtcMs) -> Result<Option<Once>> {
-    known(conn, &request.key, &request.payload, now - KEPT).await
+    known(conn, &request.key, &request.payload, now - KEY_KEPT).await
 }
 
 /// What a key stands for.
@@ -80,7 +73,7 @@ async fn forget(conn: &mut PgConnection, kept_since: UtcMs) -> Result<()> {
         is_open!(),
         " ORDER BY at LIMIT $2)"
     ));
-    done(conn, forget.bind(At::from(kept_since)).bind(FORGOTTEN)).await?;
+    done(conn, forget.bind(At::from(kept_since)).bind(KEYS_FORGOTTEN)).await?;
     Ok(())
 }
 

@@ -5,11 +5,11 @@ use sqlx::postgres::{PgConnection, PgRow};
 
 use super::ask::{all, maybe, one};
 use super::cells::{instant, json, maybe_instant, number, text, whole};
-use super::fault::{Fault, Result};
+use super::fault::Result;
 use super::instants::At;
 use super::json::{attempts_of, content_of, fire_fields, push_fields, utc};
-use super::records::state;
-use crate::domain::{Decision, PushState, UtcMs};
+use crate::domain::{PushState, UtcMs};
+use crate::store::cells::{decision, state};
 use crate::store::model::{FetchedCalendar, NextFire, PushStory, Situation, Unfired, WaitingFire};
 
 /// A push as a JSON object with its fire and its attempts: the fields of the records in the trait.
@@ -96,18 +96,12 @@ pub(super) async fn waiting_fires(
 }
 
 fn of_row(row: &PgRow) -> Result<Unfired> {
-    let decision = match text(row, 4)? {
-        "fired" => Decision::Fired,
-        "skipped" => Decision::Skipped,
-        "missed" => Decision::Missed,
-        other => return Err(Fault::Row(format!("a fire has the unknown decision '{other}'"))),
-    };
     Ok(Unfired {
         job: row.try_get(0)?,
         due_at: instant(row, 1)?,
         until_at: maybe_instant(row, 2)?,
         count: whole(row, 3)?,
-        decision,
+        decision: decision(text(row, 4)?)?,
         reason: row.try_get(5)?,
         timezone: row.try_get(6)?,
     })
@@ -168,7 +162,7 @@ pub(super) async fn known_targets(conn: &mut PgConnection) -> Result<Vec<String>
 
 pub(super) async fn push_state(conn: &mut PgConnection, push_id: i64) -> Result<Option<PushState>> {
     let found = maybe(conn, sqlx::query("SELECT state FROM pushes WHERE id = $1").bind(push_id)).await?;
-    found.map(|row| state(text(&row, 0)?)).transpose()
+    found.map(|row| Ok(state(text(&row, 0)?)?)).transpose()
 }
 
 /// Those that went out in the place of a push, in their order.

@@ -18,6 +18,7 @@ use super::session::Write;
 use crate::domain::hex::sha256;
 use crate::domain::{Calendar, Delivery, Facts, Message, Reason, Render, Rendering, UtcMs};
 use crate::store::model::Begin;
+use crate::store::renderer::facts;
 
 /// Opens attempts.
 pub(super) struct BeginAttempts {
@@ -166,24 +167,6 @@ impl Memory {
         let list = calendars::lists(conn, &[digest.to_owned()]).await?.remove(digest);
         self.calendars.insert(digest.to_owned(), list.clone());
         Ok(list)
-    }
-}
-
-/// What templates can tell of a push by itself.
-fn facts<'a>(delivery: &'a Delivery, account: &'a str, now: UtcMs) -> Facts<'a> {
-    Facts {
-        due_at: delivery.due_at,
-        now,
-        job: delivery.job.as_deref(),
-        run: 0,
-        trigger: delivery.triggered_by,
-        backfill: false,
-        calendar: None,
-        account,
-        im: &delivery.im,
-        target: &delivery.target,
-        content: None,
-        columns: None,
     }
 }
 

@@ -11,6 +11,7 @@ use super::ask::{all, maybe, one};
 use super::cells::{maybe_instant, maybe_text, text};
 use super::fault::Result;
 use crate::domain::{FireContent, KnownContent, UtcMs};
+use crate::store::bounds::PUSHES_LOOKED_AT;
 
 /// The content of the fire that was asked for last: the pushes of a fire begin together.
 #[derive(Default)]
@@ -83,9 +84,6 @@ async fn last_sent(
     Ok(row.map(|row| row.try_get(0)).transpose()?)
 }
 
-/// So many pushes are looked at for one that a person sent again out of turn.
-const LOOKED_AT: usize = 20_000;
-
 /// So many fires are asked after at once.
 const FIRES: usize = 50;
 
@@ -105,7 +103,7 @@ pub(super) async fn last_going(
     let fires: Vec<i64> = rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Result<_>>()?;
     // An open push goes later than all that was sent.
     let mut last: HashMap<(String, String), ((bool, Option<UtcMs>), i64)> = HashMap::new();
-    let mut left = LOOKED_AT;
+    let mut left = PUSHES_LOOKED_AT;
     for fires in fires.chunks(FIRES) {
         let mut going = going(conn, fires).await?;
         for fire in fires {

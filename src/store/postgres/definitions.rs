@@ -5,8 +5,8 @@
 
 use std::collections::HashSet;
 
-use sqlx::Row;
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::{Decode, Encode, Postgres, Row, Type};
 
 use super::ask::{all, done};
 use super::cells::maybe_text;
@@ -41,6 +41,10 @@ const DELETE_JOBS: &str = "DELETE FROM jobs AS j
    WHERE j.name = ANY($1) AND coalesce(j.removed_at, CASE WHEN j.source = 'verb' THEN j.ended_at END) < $2
      AND NOT EXISTS (SELECT 1 FROM fires AS f WHERE f.job = j.name)";
 
+const DELETE_MEDIA: &str = "DELETE FROM blobs WHERE sha256 = ANY($1) AND used_at < $2";
+
+const DELETE_ACTS: &str = "DELETE FROM acts WHERE id = ANY($1) AND at < $2";
+
 /// Once the old fires are gone.
 pub(super) async fn prune(store: &PostgresStore, before: UtcMs) -> StoreResult<()> {
     prune_acts(store, before).await?;
@@ -53,7 +57,7 @@ async fn prune_acts(store: &PostgresStore, before: UtcMs) -> StoreResult<()> {
     loop {
         let old: Vec<i64> = store.ask(move |conn| Box::pin(acts_before(conn, before))).await?;
         for ids in old.chunks(ROWS) {
-            store.write(DeleteActs { ids: ids.to_vec(), before }).await?;
+            store.write(Delete { statement: DELETE_ACTS, keys: ids.to_vec(), before }).await?;
         }
         if (old.len() as i64) < PAGE {
             return Ok(());
@@ -66,17 +70,22 @@ async fn acts_before(conn: &mut PgConnection, before: UtcMs) -> Result<Vec<i64>>
     all(conn, ask.bind(At::from(before)).bind(PAGE)).await?.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 
-struct DeleteActs {
-    ids: Vec<i64>,
+/// Deletes, of these keys, the rows that are still old.
+struct Delete<K> {
+    statement: &'static str,
+    keys: Vec<K>,
     before: UtcMs,
 }
 
-impl Write for DeleteActs {
+impl<K> Write for Delete<K>
+where
+    K: Send + Sync + 'static,
+    Vec<K>: for<'q> Encode<'q, Postgres> + Type<Postgres>,
+{
     type Answer = ();
 
     async fn run(&mut self, conn: &mut PgConnection) -> Result<()> {
-        let delete = sqlx::query("DELETE FROM acts WHERE id = ANY($1) AND at < $2");
-        done(conn, delete.bind(&self.ids).bind(At::from(self.before))).await?;
+        done(conn, sqlx::query(self.statement).bind(&self.keys).bind(At::from(self.before))).await?;
         Ok(())
     }
 }
@@ -135,7 +144,7 @@ async fn prune_jobs(store: &PostgresStore, before: UtcMs) -> StoreResult<()> {
         let is_full = page.len() as i64 == PAGE;
         let old: Vec<String> = page.into_iter().filter(|(_, may_go)| *may_go).map(|(name, _)| name).collect();
         for names in old.chunks(ROWS) {
-            store.write(DeleteJobs { names: names.to_vec(), before }).await?;
+            store.write(Delete { statement: DELETE_JOBS, keys: names.to_vec(), before }).await?;
         }
         if !is_full {
             return Ok(());
@@ -147,20 +156,6 @@ async fn prune_jobs(store: &PostgresStore, before: UtcMs) -> StoreResult<()> {
 async fn jobs_after(conn: &mut PgConnection, after: String, before: UtcMs) -> Result<Vec<(String, bool)>> {
     let ask = sqlx::query(LOOK_AT_JOBS).bind(after).bind(PAGE).bind(At::from(before));
     all(conn, ask).await?.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
-}
-
-struct DeleteJobs {
-    names: Vec<String>,
-    before: UtcMs,
-}
-
-impl Write for DeleteJobs {
-    type Answer = ();
-
-    async fn run(&mut self, conn: &mut PgConnection) -> Result<()> {
-        done(conn, sqlx::query(DELETE_JOBS).bind(&self.names).bind(At::from(self.before))).await?;
-        Ok(())
-    }
 }
 
 /// Whatever takes to a medium anew, a loaded file or a push by hand, says so in `used_at` first. So what is old, and in
@@ -191,7 +186,7 @@ async fn prune_media(store: &PostgresStore, before: UtcMs) -> StoreResult<()> {
     }
     let old: Vec<String> = old.into_iter().filter(|sha256| !in_use.contains(sha256)).collect();
     for names in old.chunks(MEDIA) {
-        store.write(DeleteMedia { names: names.to_vec(), before }).await?;
+        store.write(Delete { statement: DELETE_MEDIA, keys: names.to_vec(), before }).await?;
     }
     Ok(())
 }
@@ -208,18 +203,23 @@ struct Named<K> {
     named: Vec<String>,
 }
 
+impl<K: for<'r> Decode<'r, Postgres> + Type<Postgres>> Named<K> {
+    fn of(rows: &[PgRow]) -> Result<Named<K>> {
+        let last = rows.last().map(|row| row.try_get(0)).transpose()?;
+        let mut named = Vec::new();
+        for row in rows {
+            named.extend(media_in(maybe_text(row, 1)?));
+        }
+        Ok(Named { last, is_full: rows.len() as i64 == PAGE, named })
+    }
+}
+
 async fn names_in_jobs(conn: &mut PgConnection, after: String) -> Result<Named<String>> {
     let ask = sqlx::query(
         "SELECT name, CASE WHEN strpos(definition::text, 'blob:') > 0 THEN definition::text END FROM jobs
           WHERE removed_at IS NULL AND name > $1 ORDER BY name LIMIT $2",
     );
-    let rows = all(conn, ask.bind(after).bind(PAGE)).await?;
-    let last = rows.last().map(|row| row.try_get(0)).transpose()?;
-    let mut named = Vec::new();
-    for row in &rows {
-        named.extend(media_in(maybe_text(row, 1)?));
-    }
-    Ok(Named { last, is_full: rows.len() as i64 == PAGE, named })
+    Named::of(&all(conn, ask.bind(after).bind(PAGE)).await?)
 }
 
 async fn names_in_pushes(conn: &mut PgConnection, after: i64) -> Result<Named<i64>> {
@@ -227,31 +227,10 @@ async fn names_in_pushes(conn: &mut PgConnection, after: i64) -> Result<Named<i6
         "SELECT id, CASE WHEN strpos(message::text, 'blob:') > 0 THEN message::text END FROM pushes
           WHERE finished_at IS NULL AND id > $1 ORDER BY id LIMIT $2",
     );
-    let rows = all(conn, ask.bind(after).bind(PAGE)).await?;
-    let last = rows.last().map(|row| row.try_get(0)).transpose()?;
-    let mut named = Vec::new();
-    for row in &rows {
-        named.extend(media_in(maybe_text(row, 1)?));
-    }
-    Ok(Named { last, is_full: rows.len() as i64 == PAGE, named })
+    Named::of(&all(conn, ask.bind(after).bind(PAGE)).await?)
 }
 
 fn media_in(text: Option<&str>) -> impl Iterator<Item = String> {
     let after_each = text.unwrap_or_default().split("blob:").skip(1);
     after_each.filter_map(|rest| rest.get(..64)).map(str::to_owned)
-}
-
-struct DeleteMedia {
-    names: Vec<String>,
-    before: UtcMs,
-}
-
-impl Write for DeleteMedia {
-    type Answer = ();
-
-    async fn run(&mut self, conn: &mut PgConnection) -> Result<()> {
-        let delete = sqlx::query("DELETE FROM blobs WHERE sha256 = ANY($1) AND used_at < $2");
-        done(conn, delete.bind(&self.names).bind(At::from(self.before))).await?;
-        Ok(())
-    }
 }

@@ -1,7 +1,5 @@
 //! Fires whose content is made after they are recorded: what waits for it, and the pushes that come of it.
 
-use std::sync::Arc;
-
 use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
 use tracing::error;
@@ -19,10 +17,11 @@ use super::of_fire::definition_of_fire;
 use super::pushes::{self, replace_older};
 use super::session::Write;
 use crate::domain::hex::sha256;
-use crate::domain::{ListEntry, Overlap, PushState, Reason, Trigger, UtcMs};
+use crate::domain::{ListEntry, Overlap, PushState, Reason, UtcMs};
 use crate::store::allowed::no_waiting_fire;
 use crate::store::model::{By, Expand, Expansion, MadeContent, MadeList, OpenPush, Unexpanded};
 use crate::store::plan::{Fired, Plan};
+use crate::store::waiting::{Waiting, recipients};
 
 /// The fire has no pushes before its content is made, and they go out no sooner than this.
 pub(super) async fn await_content(conn: &mut PgConnection, fire_id: i64, goes_at: UtcMs) -> Result<()> {
@@ -129,24 +128,11 @@ impl Write for CancelFire {
     }
 }
 
-/// The fire that is to get its pushes.
-struct Waiting {
-    job: Arc<str>,
-    triggered_by: Trigger,
-    due_at: UtcMs,
-    goes_at: UtcMs,
-    /// It makes up for an instant, whatever else its job sends.
-    is_backfill: bool,
-    definition: String,
-    /// A newer one of the job has fired.
-    is_outdone: bool,
-}
-
 impl Write for ExpandFire {
     type Answer = Vec<OpenPush>;
 
     async fn run(&mut self, conn: &mut PgConnection) -> Result<Vec<OpenPush>> {
-        let Expand { fire_id, content, lists, lists_of, mut then } = self.expand.clone();
+        let Expand { fire_id, content, lists, lists_of, then } = self.expand.clone();
         let Some(waiting) = self.take(conn).await? else { return Ok(Vec::new()) };
         let text = content.as_ref().and_then(|content| content.text.as_deref());
         let sha256 = text.map(|text| sha256(text.as_bytes()));
@@ -155,33 +141,23 @@ impl Write for ExpandFire {
         }
         keep_lists(conn, fire_id, &lists).await?;
         last_good::keep_lists(conn, &waiting.job, &lists).await?;
-        let Waiting { job, triggered_by, due_at, goes_at, .. } = waiting;
-        let mut plan = match Plan::read(&waiting.definition).map_err(Fault::from) {
+        let plan = match waiting.plan().map_err(Fault::from) {
             Err(Fault::Row(problem)) => {
-                miss_unreadable(conn, fire_id, &job, &problem).await?;
+                miss_unreadable(conn, fire_id, &waiting.job, &problem).await?;
                 return Ok(Vec::new());
             }
             plan => plan?,
         };
-        if waiting.is_backfill {
-            plan.overlap = Overlap::Allow;
-        }
-        let replaces = plan.overlap == Overlap::Replace;
-        if replaces && waiting.is_outdone {
-            then = Expansion::Cancel(Reason::Replaced);
-        }
-        let fired = Fired { job: &job, triggered_by, due_at, goes_at, now: self.now };
-        let entries = |of: &usize| lists.get(*of).and_then(|list| list.entries.as_ref().ok());
-        let recipients: Vec<&[ListEntry]> =
-            lists_of.iter().map_while(entries).map(|entries| &*entries.entries).collect();
-        let is_sent = matches!(then, Expansion::Send { .. });
-        let given = Given { content: text, lists: if is_sent { &recipients } else { &[] } };
+        let then = waiting.fate(&plan, then);
+        let Waiting { job, triggered_by, due_at, goes_at, .. } = &waiting;
+        let fired = Fired { job, triggered_by: *triggered_by, due_at: *due_at, goes_at: *goes_at, now: self.now };
+        let given = Given { content: text, lists: &recipients(&lists, &lists_of, &then) };
         let Made { pushes: made, dropped } = make(conn, fire_id, &fired, &plan, given).await?;
         count_doubles(conn, fire_id, &lists_of, &dropped).await?;
         match then {
             Expansion::Send { unless_unchanged } => {
-                if replaces {
-                    replace_older(conn, &job, fire_id, self.now).await?;
+                if plan.overlap == Overlap::Replace {
+                    replace_older(conn, job, fire_id, self.now).await?;
                 }
                 if made.is_empty() {
                     // Of nobody there is no row, and of a fire without one nobody would know why.
@@ -189,7 +165,7 @@ impl Write for ExpandFire {
                     return self.end_all(conn, nobody, PushState::Cancelled, Reason::NoRecipients).await;
                 }
                 match sha256.filter(|_| unless_unchanged) {
-                    Some(sha256) => Ok(without_unchanged(conn, (&job, fire_id), &sha256, made, self.now).await?.0),
+                    Some(sha256) => Ok(without_unchanged(conn, (job, fire_id), &sha256, made, self.now).await?.0),
                     None => Ok(made),
                 }
             }

@@ -9,22 +9,7 @@ use super::cells::number;
 use super::fault::Result;
 use super::instants::At;
 use crate::domain::UtcMs;
-
-/// Why rows are deleted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Why {
-    /// As what is still to come after an instant.
-    Withdrawn {
-        after: UtcMs,
-    },
-    Pruned,
-}
-
-/// What was deleted.
-pub(super) struct Gone {
-    pub fires: u64,
-    pub pushes: u64,
-}
+pub(super) use crate::store::gone::{Gone, Why};
 
 /// Deletes fires with all that hangs on them. Nobody else deletes any.
 pub(super) async fn delete_fires(conn: &mut PgConnection, ids: &[i64], why: Why) -> Result<Gone> {

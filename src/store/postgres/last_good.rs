@@ -9,11 +9,9 @@ use super::fault::Result;
 use super::instants::At;
 use super::of_fire::definition_of_fire;
 use crate::domain::UtcMs;
+use crate::store::bounds::FIRES_LOOKED_AT;
 use crate::store::model::{LastGood, LastList, MadeList};
 use crate::store::source::source_of;
-
-/// So many fires back it is looked for: those of other definitions are passed over.
-const LOOKED_AT: i64 = 1000;
 
 /// What the source of the job of this fire said last, unless that was before `since`. Of another source, and of a source
 /// that was defined otherwise, it is none.
@@ -32,7 +30,7 @@ pub(super) async fn last_good(conn: &mut PgConnection, fire_id: i64, since: UtcM
           WHERE f.job = $1 AND f.id <> $2 AND c.outcome <> 'failed' AND coalesce(c.stale_from, c.made_at) >= $3
           ORDER BY coalesce(c.stale_from, c.made_at) DESC, f.id DESC LIMIT $4"
     ));
-    let good = good.bind(text(&row, 0)?).bind(fire_id).bind(At::from(since)).bind(LOOKED_AT);
+    let good = good.bind(text(&row, 0)?).bind(fire_id).bind(At::from(since)).bind(FIRES_LOOKED_AT);
     for row in all(conn, good).await? {
         if source_of(text(&row, 2)?).as_ref() == Some(&wanted) {
             return Ok(Some(LastGood { text: row.try_get(0)?, made_at: instant(&row, 1)? }));

@@ -47,6 +47,7 @@ mod made_ahead;
 mod member;
 mod meta;
 mod migrate;
+mod news;
 mod note;
 mod noticed;
 mod numbers;

@@ -8,17 +8,7 @@ use super::fault::Result;
 use super::instants::At;
 use crate::domain::UtcMs;
 use crate::store::model::By;
-
-/// What was done.
-#[derive(Default)]
-pub(super) struct Act<'a> {
-    pub verb: &'a str,
-    pub job: Option<&'a str>,
-    pub push_id: Option<i64>,
-    pub fire_id: Option<i64>,
-    pub before: Option<&'a str>,
-    pub after: Option<&'a str>,
-}
+pub(super) use crate::store::note::Act;
 
 /// Notes an act in the transaction that did it. What nobody did by hand leaves no row.
 pub(super) async fn act(conn: &mut PgConnection, by: Option<&By>, now: UtcMs, act: &Act<'_>) -> Result<()> {

@@ -7,8 +7,8 @@ use sqlx::postgres::PgConnection;
 
 use super::ask::one;
 use super::fault::Result;
+use super::news::News;
 use crate::domain::Locked;
-use crate::store::news::News;
 
 /// What is read here is decided by, so that nobody writes in between: whoever writes holds this lock to the end of its
 /// transaction. (`pushwrit` in ASCII.) Hosts and seats are written without it.

@@ -1,7 +1,6 @@
 //! Pushes between attempts: what is recorded, what is open, and the moves that need no attempt.
 
 use std::collections::HashSet;
-use std::time::Duration;
 
 use sqlx::Row;
 use sqlx::postgres::PgConnection;
@@ -10,7 +9,7 @@ use super::ask::{all, done, maybe};
 use super::cells::{maybe_text, plain, plain_json, text, whole};
 use super::ends::{cancelled_or_unknown, end_unreadable, next_attempt_at};
 use super::fallbacks;
-use super::fault::{Fault, Result};
+use super::fault::Result;
 use super::ids;
 use super::instants::At;
 use super::note::{self, Act};
@@ -18,6 +17,8 @@ use super::opened::open_and_unreadable;
 use super::session::Write;
 use crate::domain::{Next, PushState, Reason, UtcMs};
 use crate::store::allowed::{self, PushRow};
+use crate::store::bounds::{CONFIRMED_AMONG, CONFIRMED_WITHIN};
+use crate::store::cells::state_of;
 use crate::store::model::{By, OpenPush, Settle};
 use crate::store::plan::NewPush;
 
@@ -208,10 +209,6 @@ async fn settle(
     Ok((ids, made))
 }
 
-pub(super) fn state(push_id: i64, word: &str) -> Result<PushState> {
-    PushState::parse(word).ok_or_else(|| Fault::Row(format!("push {push_id} has the unknown state '{word}'")))
-}
-
 /// The push that a person named.
 async fn named(conn: &mut PgConnection, push_id: i64) -> Result<PushRow> {
     let ask = sqlx::query(
@@ -224,7 +221,7 @@ async fn named(conn: &mut PgConnection, push_id: i64) -> Result<PushRow> {
     let Some(row) = maybe(conn, ask.bind(push_id)).await? else { return Err(allowed::no_push(push_id).into()) };
     let retry = maybe_text(&row, 3)?.map(serde_json::from_str).transpose()?;
     Ok(PushRow {
-        state: state(push_id, text(&row, 0)?)?,
+        state: state_of(push_id, text(&row, 0)?)?,
         attempts: whole(&row, 1)?,
         max_attempts: whole(&row, 2)?,
         retry: retry.unwrap_or_default(),
@@ -329,11 +326,6 @@ impl Write for Resolve {
         noted(conn, "resolve", id, (before, after), self.by.as_ref(), self.now).await
     }
 }
-
-/// Proofs of delivery come soon or never: only the attempts of a day are searched, and at most so many, since an index
-/// over the platforms' random ids would cost every attempt a page.
-const CONFIRMED_AMONG: i64 = 20_000;
-const CONFIRMED_WITHIN: Duration = Duration::from_secs(86_400);
 
 /// The push that this account sent under this id. Most proofs in a busy chat are of other people's messages: they are
 /// looked for beside the writer.

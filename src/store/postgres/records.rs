@@ -6,10 +6,11 @@ use sqlx::postgres::{PgConnection, PgRow};
 use super::ask::{all, one};
 use super::calendars;
 use super::cells::{instant, json, maybe_instant, number, text, whole};
-use super::fault::{Fault, Result};
+use super::fault::Result;
 use super::instants::At;
 use super::json::{attempts_of, content_of, fire_fields, push_fields, utc};
-use crate::domain::{PushState, UtcMs};
+use crate::domain::UtcMs;
+use crate::store::cells::state;
 use crate::store::model::{BadEnd, BadEnds, FireRecord, OpenWay, Revision, Standing};
 
 pub(super) async fn standings(
@@ -108,10 +109,6 @@ pub(super) async fn bad_ends(
         ends.first = rows.iter().map(bad_end).collect::<Result<_>>()?;
     }
     Ok(ends)
-}
-
-pub(super) fn state(word: &str) -> Result<PushState> {
-    PushState::parse(word).ok_or_else(|| Fault::Row(format!("a push has the unknown state '{word}'")))
 }
 
 fn bad_end(row: &PgRow) -> Result<BadEnd> {

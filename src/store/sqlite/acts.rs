@@ -1,7 +1,5 @@
 //! Who did what by hand, written with what was done; and requests that are carried out once.
 
-use std::time::Duration;
-
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::by_hand::PushSeveral;
@@ -10,13 +8,8 @@ use super::fault::Result;
 use super::note::{self, Act};
 use super::writer::Write;
 use crate::domain::UtcMs;
+use crate::store::bounds::{KEY_KEPT, KEYS_FORGOTTEN};
 use crate::store::model::{By, Once, RequestKey};
-
-/// A key is kept for so long, and while a push of it is open.
-const KEPT: Duration = Duration::from_secs(86_400);
-
-/// Keys forgotten with each new one: more than come, so that they never heap up.
-const FORGOTTEN: i64 = 20;
 
 /// Pushes of a request that is carried out once.
 pub(super) struct PushOnce {
@@ -29,7 +22,7 @@ impl Write for PushOnce {
 
     fn run(&mut self, conn: &Connection) -> Result<Once> {
         let RequestKey { key, payload } = &self.request;
-        let kept_since = self.push.now - KEPT;
+        let kept_since = self.push.now - KEY_KEPT;
         forget(conn, kept_since)?;
         if let Some(once) = known(conn, key, payload, kept_since)? {
             return Ok(once);
@@ -46,7 +39,7 @@ impl Write for PushOnce {
 
 /// What a request came to that was carried out before.
 pub(super) fn request(conn: &Connection, request: &RequestKey, now: UtcMs) -> Result<Option<Once>> {
-    known(conn, &request.key, &request.payload, now - KEPT)
+    known(conn, &request.key, &request.payload, now - KEY_KEPT)
 }
 
 /// What a key stands for.
@@ -76,7 +69,7 @@ fn forget(conn: &Connection, kept_since: UtcMs) -> Result<()> {
                            AND NOT EXISTS (SELECT 1 FROM json_each(k.push_ids) AS i JOIN pushes AS p ON p.id = i.value
                                             WHERE p.finished_at IS NULL)
                          ORDER BY at LIMIT ?2)",
-        params![At::from(kept_since), FORGOTTEN],
+        params![At::from(kept_since), KEYS_FORGOTTEN],
     )?;
     Ok(())
 }

@@ -3,8 +3,9 @@
 use rusqlite::{Connection, Row, params};
 
 use super::cells::{At, instant, maybe_instant, number, text};
-use super::fault::{Fault, Result};
-use crate::domain::{Decision, UtcMs};
+use super::fault::Result;
+use crate::domain::UtcMs;
+use crate::store::cells::decision;
 use crate::store::model::{NextFire, PushStory, Situation, Unfired, WaitingFire};
 
 /// A push as a JSON object with its fire and its attempts: the fields of the records in the trait.
@@ -105,18 +106,12 @@ pub(super) fn waiting_fires(
 }
 
 fn of_row(row: &Row<'_>) -> Result<Unfired> {
-    let decision = match text(row, 4)? {
-        "fired" => Decision::Fired,
-        "skipped" => Decision::Skipped,
-        "missed" => Decision::Missed,
-        other => return Err(Fault::Row(format!("a fire has the unknown decision '{other}'"))),
-    };
     Ok(Unfired {
         job: row.get(0)?,
         due_at: instant(row, 1)?,
         until_at: maybe_instant(row, 2)?,
         count: u64::try_from(row.get::<_, i64>(3)?).unwrap_or(1),
-        decision,
+        decision: decision(text(row, 4)?)?,
         reason: row.get(5)?,
         timezone: row.get(6)?,
     })

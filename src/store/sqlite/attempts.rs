@@ -18,6 +18,7 @@ use super::writer::Write;
 use crate::domain::hex::sha256;
 use crate::domain::{Delivery, Facts, Health, Message, Reason, Render, Rendering, UtcMs};
 use crate::store::model::{Begin, Closed, Finish, Interrupted, TakeBack};
+use crate::store::renderer::facts;
 
 /// What [`delivery`] reads, from `pushes AS p` and `fires AS f`.
 macro_rules! delivery_columns {
@@ -180,24 +181,6 @@ impl BeginAttempts {
         let (calendar, content, columns) = (calendar.as_ref(), content.as_ref(), columns.as_ref());
         let known = Facts { run, calendar, content, columns, ..known };
         Ok(self.renderer.render(&delivery.message, rendering, &known))
-    }
-}
-
-/// What templates can tell of a push by itself.
-fn facts<'a>(delivery: &'a Delivery, account: &'a str, now: UtcMs) -> Facts<'a> {
-    Facts {
-        due_at: delivery.due_at,
-        now,
-        job: delivery.job.as_deref(),
-        run: 0,
-        trigger: delivery.triggered_by,
-        backfill: false,
-        calendar: None,
-        account,
-        im: &delivery.im,
-        target: &delivery.target,
-        content: None,
-        columns: None,
     }
 }
 

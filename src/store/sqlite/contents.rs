@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::fault::Result;
 use crate::domain::{FireContent, KnownContent};
+use crate::store::bounds::PUSHES_LOOKED_AT;
 
 /// The content of the fire that was asked for last: the pushes of a fire begin together.
 #[derive(Default)]
@@ -88,9 +89,6 @@ pub(super) fn last_sent(
     Ok(last)
 }
 
-/// So many pushes are looked at for one that a person sent again out of turn.
-const LOOKED_AT: usize = 20_000;
-
 /// The fire of a job, beside this one, whose content goes to each of these targets last: of those that are still open the
 /// newest, else what was sent last, though it may be older. What ended in any other way says nothing.
 pub(super) fn last_going(
@@ -108,7 +106,7 @@ pub(super) fn last_going(
         "SELECT im, target, finished_at IS NULL, coalesce(finished_at, '') FROM pushes
           WHERE fire_id = ?1 AND (state = 'sent' OR finished_at IS NULL)",
     )?;
-    let (mut rows, mut left) = (fires.query((job, fire_id))?, LOOKED_AT);
+    let (mut rows, mut left) = (fires.query((job, fire_id))?, PUSHES_LOOKED_AT);
     while let Some(row) = rows.next()?.filter(|_| left > 0 || last.len() < wanted.len()) {
         left = left.saturating_sub(wanted.len().max(1));
         let fire: i64 = row.get(0)?;

@@ -1,7 +1,5 @@
 //! Fires whose content is made after they are recorded: what waits for it, and the pushes that come of it.
 
-use std::sync::Arc;
-
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use tracing::error;
 
@@ -17,10 +15,11 @@ use super::pushes::replace_older;
 use super::writer::Write;
 use crate::domain::calendar::LONGEST_HOLD;
 use crate::domain::hex::sha256;
-use crate::domain::{ListEntry, Overlap, PushState, Reason, Trigger, UtcMs};
+use crate::domain::{Overlap, PushState, Reason, UtcMs};
 use crate::store::allowed::no_waiting_fire;
 use crate::store::model::{By, Expand, Expansion, MadeContent, MadeList, OpenPush, Unexpanded};
-use crate::store::plan::{Fired, Plan};
+use crate::store::plan::Fired;
+use crate::store::waiting::{Waiting, recipients};
 
 /// The fire has no pushes before its content is made, and they go out no sooner than this.
 pub(super) fn await_content(conn: &Connection, fire_id: i64, goes_at: UtcMs) -> Result<()> {
@@ -108,24 +107,11 @@ impl Write for CancelFire {
     }
 }
 
-/// The fire that is to get its pushes.
-struct Waiting {
-    job: Arc<str>,
-    triggered_by: Trigger,
-    due_at: UtcMs,
-    goes_at: UtcMs,
-    /// It makes up for an instant, whatever else its job sends.
-    is_backfill: bool,
-    definition: String,
-    /// A newer one of the job has fired.
-    is_outdone: bool,
-}
-
 impl Write for ExpandFire {
     type Answer = Vec<OpenPush>;
 
     fn run(&mut self, conn: &Connection) -> Result<Vec<OpenPush>> {
-        let Expand { fire_id, content, lists, lists_of, mut then } = self.expand.clone();
+        let Expand { fire_id, content, lists, lists_of, then } = self.expand.clone();
         let Some(waiting) = self.take(conn)? else { return Ok(Vec::new()) };
         let sha256 = content.as_ref().and_then(|content| content.text.as_deref()).map(|text| sha256(text.as_bytes()));
         if let Some(content) = &content {
@@ -133,35 +119,25 @@ impl Write for ExpandFire {
         }
         keep_lists(conn, fire_id, &lists)?;
         last_good::keep_lists(conn, &waiting.job, &lists)?;
-        let entries = |of: &usize| lists.get(*of).and_then(|list| list.entries.as_ref().ok());
-        let recipients: Vec<&[ListEntry]> =
-            lists_of.iter().map_while(entries).map(|entries| &*entries.entries).collect();
-        let mut plan = match Plan::read(&waiting.definition).map_err(Fault::from) {
+        let plan = match waiting.plan().map_err(Fault::from) {
             Err(Fault::Row(problem)) => {
                 miss_unreadable(conn, fire_id, &waiting.job, &problem)?;
                 return Ok(Vec::new());
             }
             plan => plan?,
         };
-        let Waiting { job, triggered_by, due_at, goes_at, .. } = waiting;
-        if waiting.is_backfill {
-            plan.overlap = Overlap::Allow;
-        }
-        let replaces = plan.overlap == Overlap::Replace;
-        if replaces && waiting.is_outdone {
-            then = Expansion::Cancel(Reason::Replaced);
-        }
-        let mut made = Vec::new();
-        let fired = Fired { job: &job, triggered_by, due_at, goes_at, now: self.now };
+        let then = waiting.fate(&plan, then);
+        let Waiting { job, triggered_by, due_at, goes_at, .. } = &waiting;
+        let fired = Fired { job, triggered_by: *triggered_by, due_at: *due_at, goes_at: *goes_at, now: self.now };
         let text = content.as_ref().and_then(|content| content.text.as_deref());
-        let is_sent = matches!(then, Expansion::Send { .. });
-        let lists: &[&[ListEntry]] = if is_sent { &recipients } else { &[] };
-        let dropped = MakePushes::new(conn)?.run(fire_id, &fired, &plan, Given { content: text, lists }, &mut made)?;
+        let given = Given { content: text, lists: &recipients(&lists, &lists_of, &then) };
+        let mut made = Vec::new();
+        let dropped = MakePushes::new(conn)?.run(fire_id, &fired, &plan, given, &mut made)?;
         count_doubles(conn, fire_id, &lists_of, &dropped)?;
         match then {
             Expansion::Send { unless_unchanged } => {
-                if replaces {
-                    replace_older(conn, &job, fire_id, self.now)?;
+                if plan.overlap == Overlap::Replace {
+                    replace_older(conn, job, fire_id, self.now)?;
                 }
                 if made.is_empty() {
                     // Of nobody there is no row, and of a fire without one nobody would know why.
@@ -169,7 +145,7 @@ impl Write for ExpandFire {
                     return self.end_all(conn, made, PushState::Cancelled, Reason::NoRecipients);
                 }
                 match sha256.filter(|_| unless_unchanged) {
-                    Some(sha256) => Ok(without_unchanged(conn, (&job, fire_id), &sha256, made, self.now)?.0),
+                    Some(sha256) => Ok(without_unchanged(conn, (job, fire_id), &sha256, made, self.now)?.0),
                     None => Ok(made),
                 }
             }

@@ -6,22 +6,7 @@ use rusqlite::{Connection, params};
 use super::cells::{At, number};
 use super::fault::Result;
 use crate::domain::UtcMs;
-
-/// Why rows are deleted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Why {
-    /// As what is still to come after an instant.
-    Withdrawn {
-        after: UtcMs,
-    },
-    Pruned,
-}
-
-/// What was deleted.
-pub(super) struct Gone {
-    pub fires: u64,
-    pub pushes: u64,
-}
+pub(super) use crate::store::gone::{Gone, Why};
 
 /// Deletes fires with all that hangs on them. Nobody else deletes any. `ids` is a JSON list.
 pub(super) fn delete_fires(conn: &Connection, ids: &str, why: Why) -> Result<Gone> {

@@ -6,11 +6,9 @@ use super::cells::{At, instant, text};
 use super::fault::Result;
 use super::of_fire::definition_of_fire;
 use crate::domain::UtcMs;
+use crate::store::bounds::FIRES_LOOKED_AT;
 use crate::store::model::{LastGood, LastList, MadeList};
 use crate::store::source::source_of;
-
-/// So many fires back it is looked for: those of other definitions are passed over.
-const LOOKED_AT: i64 = 1000;
 
 /// What the source of the job of this fire said last, unless that was before `since`. Of another source, and of a source
 /// that was defined otherwise, it is none.
@@ -30,7 +28,7 @@ pub(super) fn last_good(conn: &Connection, fire_id: i64, since: UtcMs) -> Result
           WHERE f.job = ?1 AND f.id <> ?2 AND c.outcome <> 'failed' AND coalesce(c.stale_from, c.made_at) >= ?3
           ORDER BY coalesce(c.stale_from, c.made_at) DESC, f.id DESC LIMIT ?4"
     ))?;
-    let mut rows = good.query(params![job, fire_id, At::from(since), LOOKED_AT])?;
+    let mut rows = good.query(params![job, fire_id, At::from(since), FIRES_LOOKED_AT])?;
     while let Some(row) = rows.next()? {
         if source_of(text(row, 2)?).as_ref() == Some(&wanted) {
             return Ok(Some(LastGood { text: row.get(0)?, made_at: instant(row, 1)? }));

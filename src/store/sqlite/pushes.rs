@@ -1,18 +1,18 @@
 //! Pushes between attempts: what is open, and the moves that need no attempt.
 
-use std::time::Duration;
-
 use rusqlite::{CachedStatement, Connection, params};
 
 use super::cells::{At, maybe_text, text};
 use super::ends::{cancelled_or_unknown, end_unreadable, next_attempt_at};
 use super::fallbacks;
-use super::fault::{Fault, Result};
+use super::fault::Result;
 use super::note::{self, Act};
 use super::opened::open_and_unreadable;
 use super::writer::Write;
 use crate::domain::{Next, PushState, Reason, UtcMs};
 use crate::store::allowed::{self, PushRow};
+use crate::store::bounds::{CONFIRMED_AMONG, CONFIRMED_WITHIN};
+use crate::store::cells::state_of;
 use crate::store::model::{By, OpenPush, Settle};
 use crate::store::plan::NewPush;
 
@@ -87,11 +87,7 @@ pub(super) fn replace_older(conn: &Connection, job: &str, newest_fire: i64, now:
 pub(super) fn push_state(conn: &Connection, push_id: i64) -> Result<Option<PushState>> {
     let mut statement = conn.prepare_cached("SELECT state FROM pushes WHERE id = ?1")?;
     let mut rows = statement.query([push_id])?;
-    rows.next()?.map(|row| state(push_id, text(row, 0)?)).transpose()
-}
-
-fn state(push_id: i64, word: &str) -> Result<PushState> {
-    PushState::parse(word).ok_or_else(|| Fault::Row(format!("push {push_id} has the unknown state '{word}'")))
+    rows.next()?.map(|row| Ok(state_of(push_id, text(row, 0)?)?)).transpose()
 }
 
 /// Ends the waiting pushes of jobs that are gone; those that are being sent are not tried again. `names` is a JSON list.
@@ -202,7 +198,7 @@ fn named(conn: &Connection, push_id: i64) -> Result<PushRow> {
     let Some(row) = rows.next()? else { return Err(allowed::no_push(push_id).into()) };
     let retry = maybe_text(row, 3)?.map(serde_json::from_str).transpose()?;
     Ok(PushRow {
-        state: state(push_id, text(row, 0)?)?,
+        state: state_of(push_id, text(row, 0)?)?,
         attempts: row.get(1)?,
         max_attempts: row.get(2)?,
         retry: retry.unwrap_or_default(),
@@ -308,11 +304,6 @@ impl Write for Resolve {
         noted(conn, "resolve", id, (PushState::Unknown, after), self.by.as_ref(), self.now)
     }
 }
-
-/// Proofs of delivery come soon or never: only the attempts of a day are searched, and at most so many, since an index
-/// over the platforms' random ids would cost every attempt a page.
-const CONFIRMED_AMONG: i64 = 20_000;
-const CONFIRMED_WITHIN: Duration = Duration::from_secs(86_400);
 
 /// The push that this account sent under this id. Most proofs in a busy chat are of other people's messages: they are
 /// looked for beside the writer.

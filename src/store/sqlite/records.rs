@@ -4,8 +4,9 @@ use rusqlite::{Connection, Row, params};
 
 use super::calendars;
 use super::cells::{At, instant, maybe_instant, number, text};
-use super::fault::{Fault, Result};
-use crate::domain::{PushState, UtcMs};
+use super::fault::Result;
+use crate::domain::UtcMs;
+use crate::store::cells::state;
 use crate::store::model::{BadEnd, BadEnds, FireRecord, OpenWay, Revision, Standing};
 
 pub(super) fn standings(conn: &Connection, after_id: i64, only_open: bool, limit: u64) -> Result<Vec<Standing>> {
@@ -88,10 +89,6 @@ pub(super) fn bad_ends(
         ends.first = rows.collect::<Result<_>>()?;
     }
     Ok(ends)
-}
-
-fn state(word: &str) -> Result<PushState> {
-    PushState::parse(word).ok_or_else(|| Fault::Row(format!("a push has the unknown state '{word}'")))
 }
 
 fn bad_end(row: &Row<'_>) -> Result<BadEnd> {

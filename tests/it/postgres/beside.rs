@@ -5,34 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{join, join_all};
-use pushcron::domain::{
-    Body, Job, Message, Misfire, Overlap, PushSpec, RetryPolicy, Rule, Schedule, Target, Trigger, UtcMs,
-};
+use pushcron::domain::{Body, Job, Overlap, Rule, Trigger, UtcMs};
 use pushcron::store::postgres::PostgresStore;
-use pushcron::store::{AdHoc, Begin, JobChange, Once, OpenPush, RequestKey, Store, StoreError};
+use pushcron::store::{AdHoc, Begin, Once, OpenPush, RequestKey, Store, StoreError};
 
 use super::cluster::cluster;
 use super::{NINE, open};
+use crate::store_contract::world::{change, job, push};
 
 /// Enough that both are at work at once, whoever begins.
 const PUSHES: usize = 60;
 
-fn spec(text: &str) -> PushSpec {
-    PushSpec {
-        im: "qq".to_owned(),
-        target: "group:1".parse::<Target>().unwrap(),
-        account: None,
-        message: Message { title: None, body: Body::Text { text: text.to_owned() } },
-        timeout: Duration::from_secs(15),
-        retry: RetryPolicy::default().into(),
-        render: None,
-        list: None,
-        fallback: Vec::new(),
-    }
-}
-
 fn ad_hoc(text: &str) -> AdHoc {
-    AdHoc { spec: spec(text), triggered_by: Trigger::Manual, chat: None }
+    AdHoc { spec: push("group:1", text), triggered_by: Trigger::Manual, chat: None }
 }
 
 fn begin(push_id: i64) -> Begin {
@@ -45,29 +30,9 @@ async fn waiting(store: &PostgresStore) -> Vec<i64> {
 }
 
 async fn load(store: &PostgresStore, overlap: Overlap) -> Arc<str> {
-    let job = Job {
-        name: "tea".to_owned(),
-        schedule: Schedule::Every(1000),
-        timezone: "UTC".into(),
-        enabled: true,
-        push: vec![spec("tea")],
-        content_from: None,
-        misfire: Misfire::default(),
-        overlap,
-        dst_gap: Default::default(),
-        days: None,
-        life: None,
-    };
+    let job = Job { overlap, ..job("tea") };
     let name = Arc::from(&*job.name);
-    let change = JobChange {
-        definition_hash: 1,
-        job,
-        next_due_at: Some(NINE),
-        keeps_place: false,
-        keeps_count: false,
-        since: None,
-        source: Default::default(),
-    };
+    let change = change(job, NINE);
     store.apply_jobs(vec![change], vec![], NINE).await.unwrap();
     name
 }

@@ -19,7 +19,7 @@ mod sqlite;
 mod sqlite_file;
 mod sqlite_rows;
 mod upkeep;
-mod world;
+pub(crate) mod world;
 
 use world::World;
 

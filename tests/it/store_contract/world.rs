@@ -36,7 +36,7 @@ pub(super) fn at(seconds: i64) -> UtcMs {
     UtcMs(NINE.0 + seconds * 1000)
 }
 
-pub(super) fn push(target: &str, text: &str) -> PushSpec {
+pub(crate) fn push(target: &str, text: &str) -> PushSpec {
     PushSpec {
         im: "qq".to_owned(),
         target: target.parse::<Target>().unwrap(),
@@ -50,7 +50,7 @@ pub(super) fn push(target: &str, text: &str) -> PushSpec {
     }
 }
 
-pub(super) fn job(name: &str) -> Job {
+pub(crate) fn job(name: &str) -> Job {
     Job {
         name: name.to_owned(),
         schedule: Schedule::Every(1000),
@@ -66,7 +66,7 @@ pub(super) fn job(name: &str) -> Job {
     }
 }
 
-pub(super) fn change(job: Job, next: UtcMs) -> JobChange {
+pub(crate) fn change(job: Job, next: UtcMs) -> JobChange {
     JobChange {
         definition_hash: hash(&job),
         job,
