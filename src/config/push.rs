@@ -253,7 +253,7 @@ impl Decoder<'_> {
         }
         let names = self.names("to", &to.node)?;
         let recipients = Some(Box::new(Recipients::Named(names)));
-        // A placeholder: the recipients are those of the names.
+        // Nobody by himself: the recipients are those of the names.
         beside.is_none().then(|| Whom { target: Target::User(String::new()), at: to.node.at, recipients })
     }
 

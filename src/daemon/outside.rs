@@ -48,7 +48,7 @@ pub(super) fn watch(
 pub(super) struct Subscribers {
     dispatcher: mpsc::UnboundedSender<Event>,
     scheduler: mpsc::Sender<Command>,
-    /// Subscribers with every change: a fire by hand may wait for its content, or one that waits be cancelled.
+    /// Told of every change: a fire by hand may wait for its content, or one that waits be cancelled.
     preparer: Arc<Notify>,
     /// Rung once this process has written what somebody asked it for.
     bell: Arc<Notify>,

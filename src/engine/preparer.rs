@@ -1,9 +1,9 @@
 //! Makes the contents of fires whose job has them made (`content_from`), reads their lists of recipients, and has the pushes
 //! of these fires written.
 //!
-//! Which fires, when, and what becomes of them is decided in `core::preparation`. A fire waits in the store until its pushes are there, which are written with the content in one transaction. Whoever is
-//! killed before that asks the source again; afterwards nobody does. Neither the timer nor the dispatcher waits for a
-//! source.
+//! Which fires, when, and what becomes of them is decided in `core::preparation`. A fire waits in the store until its
+//! pushes are there, which are written with the content in one transaction. Whoever is killed before that asks the source
+//! again; afterwards nobody does. Neither the timer nor the dispatcher waits for a source.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
